@@ -1,0 +1,438 @@
+"""The labelling page in a real browser: one key, one answer, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Route, expect, sync_playwright
+
+from config.redis_server import find_redis_server
+from tests.annotate.labelling_browser import Labelling, close_study, make_studies
+from tests.conftest import need
+from tests.site import Site
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+N_IMAGES = 14
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+Begin = Callable[..., Labelling]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    need(find_redis_server(), "Redis")
+    site = Site(tmp_path_factory.mktemp("site"))
+    try:
+        yield site.start()
+    finally:
+        site.stop()
+
+
+@pytest.fixture(scope="module")
+def studies(site: Site) -> Iterator[str]:
+    """Link keys of studies nobody has touched."""
+    return iter(make_studies(site, count=30, n_images=N_IMAGES))
+
+
+@pytest.fixture
+def begin(browser: Browser, site: Site, studies: Iterator[str]) -> Iterator[Begin]:
+    """`begin(**context options)`: a new person in a new study, at the first image."""
+    people: list[Labelling] = []
+
+    def start(**options: Any) -> Labelling:
+        people.append(Labelling(site, next(studies), browser.new_context(**options)))
+        return people[-1].begin()
+
+    yield start
+    for person in people:
+        person.context.close()
+        assert person.faults == []
+
+
+# --- choosing -------------------------------------------------------------------------------------
+
+
+def test_ten_images_are_labelled_by_keyboard_alone(
+    browser: Browser, site: Site, studies: Iterator[str]
+) -> None:
+    person = Labelling(site, next(studies), browser.new_context())
+    person.page.goto(person.url())
+    person.walk_to("I agree")
+    person.page.keyboard.press("Enter")
+    expect(person.page).to_have_url(person.url("classes/"))
+    person.walk_to("Start labelling")
+    person.page.keyboard.press("Enter")
+    expect(person.picture()).to_be_visible()
+    person.press(*"0123456789")
+    person.has_answered(10)
+    person.is_saved()
+    person.is_stored(*range(10))
+    assert {answer.outcome for answer in person.stored()} == {"counted"}
+    assert all(300 < answer.milliseconds < 60_000 for answer in person.stored())
+    assert person.faults == []
+    person.context.close()
+
+
+def test_the_number_pad_chooses(begin: Begin) -> None:
+    person = begin()
+    person.press("Numpad7", "Numpad0", "Numpad3")
+    person.is_stored(7, 0, 3)
+
+
+def test_a_layout_with_letters_on_the_digit_row_chooses_by_the_physical_key(begin: Begin) -> None:
+    person = begin()
+    person.look()
+    person.page.evaluate(
+        "document.dispatchEvent(new KeyboardEvent('keydown', {code: 'Digit2', key: 'é', bubbles: true}))"
+    )
+    person.is_stored(2)
+
+
+def test_a_click_chooses(begin: Begin) -> None:
+    person = begin()
+    for name in ("4", "4", "cannot-tell"):
+        person.look()
+        person.choice(name).click()
+    person.has_answered(3)
+    person.is_stored(4, 4, None)
+    assert person.stored()[-1].outcome == "cannot_tell"
+
+
+def test_a_key_with_a_modifier_chooses_nothing(begin: Begin) -> None:
+    person = begin()
+    person.press("Control+1", "Alt+2", "Meta+3", "q")
+    person.press("8")
+    person.is_stored(8)
+
+
+def test_a_held_key_is_one_answer(begin: Begin) -> None:
+    person = begin()
+    person.look()
+    for _ in range(10):
+        person.page.keyboard.down("5")
+        person.look()
+    person.page.keyboard.up("5")
+    person.has_answered(1)
+    person.press("6")
+    person.is_stored(5, 6)
+
+
+def test_a_bouncing_key_is_one_answer(begin: Begin) -> None:
+    person = begin()
+    person.look()
+    person.page.evaluate(
+        """for (let i = 0; i < 2; i += 1) {
+            document.dispatchEvent(new KeyboardEvent('keydown', {code: 'Digit5', key: '5', bubbles: true}));
+        }"""
+    )
+    person.has_answered(1)
+    person.press("6")
+    person.is_stored(5, 6)
+
+
+# --- phones ---------------------------------------------------------------------------------------
+
+
+def test_a_phone_labels_by_touch(begin: Begin) -> None:
+    person = begin(**PHONE)
+    for name in "3141592653":
+        person.look()
+        person.choice(name).tap()
+    person.has_answered(10)
+    person.is_stored(*map(int, "3141592653"))
+    assert {(answer.is_touch, answer.screen_width) for answer in person.stored()} == {(1, 360)}
+
+
+def test_on_a_phone_everything_to_touch_is_large_enough_and_nothing_scrolls_sideways(begin: Begin) -> None:
+    person = begin(**PHONE)
+    for button in person.page.locator("button:visible").all():
+        box = box_of(button)
+        assert min(box["width"], box["height"]) >= 44, button.inner_text()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        assert box["y"] + box["height"] <= 740
+    person.context.set_offline(True)
+    person.press("1", "2", "3")
+    person.waits_to_save(3)
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
+    picture = box_of(person.picture())
+    assert picture["width"] == picture["height"] >= 112
+
+
+def box_of(element: Any) -> dict[str, float]:
+    box: dict[str, float] | None = element.bounding_box()
+    assert box is not None, "not visible"
+    return box
+
+
+# --- no waiting, no shifting ----------------------------------------------------------------------
+
+
+def test_nothing_moves_while_labelling(begin: Begin) -> None:
+    person = begin()
+
+    def places() -> list[dict[str, float]]:
+        fixed = [person.page.locator(name) for name in ("#stage", "#undo", "#help", "#choices")]
+        return [box_of(element) for element in [*fixed, *person.page.locator(".choice").all()]]
+
+    before = places()
+    for key in "12":
+        person.press(key)
+        assert places() == before
+    person.is_saved()
+    assert places() == before
+    person.page.keyboard.press("Backspace")
+    assert places() == before
+    person.context.set_offline(True)
+    person.press("4", "5")
+    person.waits_to_save(2)
+    assert places() == before
+
+
+def test_the_next_images_are_in_the_page_before_they_are_needed(begin: Begin) -> None:
+    person = begin()
+    held: list[Route] = []
+    person.page.route("**/answers/", lambda route: held.append(route))
+    shown = [person.source()]
+    for count in range(1, 9):
+        person.press(str(count))
+        person.has_answered(count)
+        shown.append(person.source())
+        assert person.picture().evaluate("picture => picture.complete && picture.naturalWidth === 8")
+    assert len(set(shown)) == 9
+    assert person.stored() == []
+    assert person.waiting_in_browser() == 8
+    person.page.unroute("**/answers/")  # also ends those that were held
+    person.retry()
+    person.is_stored(*range(1, 9))
+
+
+def test_the_next_image_is_shown_in_the_task_of_the_key(begin: Begin) -> None:
+    """Before the key's event is over, and so before the browser paints again."""
+    person = begin()
+    person.look()
+    is_next = person.page.evaluate(
+        """() => {
+            const shown = () => document.querySelector('#stage img').src;
+            const before = shown();
+            document.dispatchEvent(new KeyboardEvent('keydown', {code: 'Digit1', key: '1', bubbles: true}));
+            return shown() !== before;
+        }"""
+    )
+    assert is_next
+
+
+# --- undo, examples, the clock --------------------------------------------------------------------
+
+
+def test_undo_shows_the_image_again_and_keeps_one_answer_with_its_history(begin: Begin) -> None:
+    person = begin()
+    first = person.source()
+    person.press("1")
+    second = person.source()
+    person.page.keyboard.press("Backspace")
+    assert person.source() == first
+    person.press("2")
+    assert person.source() == second
+    person.press("3")
+    person.has_answered(2)
+    person.is_stored(2, 3)
+    [changed, unchanged] = person.stored()
+    assert (changed.revision, person.history_of(changed)) == (1, [1])
+    assert (unchanged.revision, person.history_of(unchanged)) == (0, [])
+
+
+def test_undo_goes_back_over_several_images_by_button_and_ends_at_the_first(begin: Begin) -> None:
+    person = begin()
+    undo = person.page.locator("#undo")
+    expect(undo).to_be_disabled()
+    first = person.source()
+    person.press("1", "2", "3")
+    for _ in range(3):
+        undo.click()
+    assert person.source() == first
+    expect(undo).to_be_disabled()
+    person.press("4", "5", "6")
+    person.has_answered(3)
+    person.is_saved()
+    person.is_stored(4, 5, 6)
+
+
+def test_the_examples_stop_the_clock_and_take_no_answers(begin: Begin) -> None:
+    person = begin()
+    person.look(500)
+    person.page.keyboard.press("h")
+    examples = person.page.locator("#examples")
+    expect(examples).to_be_visible()
+    person.look(600_000)
+    person.page.keyboard.press("5")
+    person.page.keyboard.press("Escape")
+    expect(examples).to_be_hidden()
+    person.press("6")
+    person.is_stored(6)
+    assert 800 <= person.stored()[0].milliseconds < 60_000
+
+
+def test_the_time_of_a_hidden_tab_is_taken_out(begin: Begin) -> None:
+    person = begin()
+    person.look(500)
+    become = """hidden => {
+        Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    person.page.evaluate(become, True)
+    person.look(600_000)
+    person.page.evaluate(become, False)
+    person.press("6")
+    person.is_stored(6)
+    assert 800 <= person.stored()[0].milliseconds < 60_000
+
+
+def test_the_time_to_the_key_is_measured(begin: Begin) -> None:
+    person = begin()
+    person.look(90_000)
+    person.press("6")
+    person.is_stored(6)
+    assert 90_000 <= person.stored()[0].milliseconds < 150_000
+
+
+# --- nothing lost ---------------------------------------------------------------------------------
+
+
+def test_answers_given_without_network_are_sent_when_it_is_back(begin: Begin) -> None:
+    person = begin()
+    person.press("1")
+    person.is_saved()
+    person.context.set_offline(True)
+    person.press("2", "3", "4")
+    person.has_answered(4)
+    person.waits_to_save(3)
+    person.context.set_offline(False)
+    person.retry()
+    person.is_stored(1, 2, 3, 4)
+    assert person.waiting_in_browser() == 0
+
+
+def test_a_tab_closed_right_after_the_key_loses_nothing(begin: Begin) -> None:
+    person = begin()
+    person.press("1")
+    person.page.close()
+    person.page = person.new_page()
+    person.page.goto(person.url("images/"))
+    person.is_saved()
+    person.is_stored(1)
+
+
+def test_a_tab_closed_without_network_sends_its_answers_at_the_next_visit(begin: Begin) -> None:
+    person = begin()
+    person.context.set_offline(True)
+    person.press("1", "2")
+    person.waits_to_save(2)
+    person.page.close()
+    assert person.stored() == []
+    person.context.set_offline(False)
+    person.page = person.new_page()
+    person.page.goto(person.url("images/"))
+    person.is_stored(1, 2)
+    person.is_saved()
+    assert person.waiting_in_browser() == 0
+
+
+def test_answers_kept_in_the_browser_are_sent_even_when_the_study_is_over(begin: Begin, site: Site) -> None:
+    person = begin()
+    person.context.set_offline(True)
+    person.press("1", "2")
+    person.waits_to_save(2)
+    person.page.close()
+    close_study(site, person.link_key)
+    person.context.set_offline(False)
+    person.page = person.new_page()
+    person.page.goto(person.url())
+    person.page.get_by_role("link", name="Start labelling").first.click()
+    expect(person.page).to_have_url(person.url("thanks/"))
+    person.is_stored(1, 2)
+    assert {answer.outcome for answer in person.stored()} == {"extra"}
+    assert person.waiting_in_browser() == 0
+
+
+def test_a_reload_in_the_middle_goes_on_where_it_was(begin: Begin) -> None:
+    person = begin()
+    person.press("1", "2", "3")
+    person.page.reload()
+    person.has_answered(3)
+    person.press("4")
+    person.has_answered(4)
+    person.is_stored(1, 2, 3, 4)
+
+
+def test_answers_given_while_the_server_is_dead_are_sent_when_it_is_back(begin: Begin, site: Site) -> None:
+    person = begin()
+    person.press("1")
+    person.is_saved()
+    os.kill(site.pids()["web"], signal.SIGKILL)
+    person.press("2", "3")
+    person.has_answered(3)
+    wait_until(site.is_healthy, "the web server is back", 60)
+    person.retry()
+    person.is_stored(1, 2, 3)
+
+
+def test_lost_cookies_lose_no_answer(begin: Begin) -> None:
+    person = begin()
+    person.context.clear_cookies()
+    person.press("1", "2")
+    person.is_saved()
+    person.is_stored(1, 2)
+
+
+def test_two_tabs_on_the_same_image_keep_one_answer_and_its_history(begin: Begin) -> None:
+    person = begin()
+    first_tab, first = person.page, person.source()
+    person.page = person.new_page()
+    person.page.goto(person.url("images/"))
+    expect(person.picture()).to_be_visible()
+    for number in range(N_IMAGES):
+        if person.source() == first:
+            break
+        person.press(str(number % 10))
+    assert person.source() == first
+    person.press("7")
+    person.is_saved()
+    in_second_tab = len(person.stored())
+    person.page = first_tab
+    person.press("8")
+    person.is_saved()
+    assert len(person.stored()) == in_second_tab
+    [changed] = [answer for answer in person.stored() if person.history_of(answer)]
+    assert (changed.choice, person.history_of(changed)) == (8, [7])
+
+
+def test_the_last_image_leads_to_the_thanks_after_the_last_answer_is_stored(begin: Begin) -> None:
+    person = begin()
+    person.press(*["1"] * (N_IMAGES - 1))
+    person.has_answered(N_IMAGES - 1)
+    person.is_saved()
+    person.context.set_offline(True)
+    person.press("2")
+    person.waits_to_save(1)
+    assert person.page.url == person.url("images/")
+    person.context.set_offline(False)
+    person.look(20_000)
+    expect(person.page).to_have_url(person.url("thanks/"), timeout=30_000)
+    person.is_stored(*[1] * (N_IMAGES - 1), 2)
+    expect(person.page.locator(".figure").first).to_have_text(str(N_IMAGES))
