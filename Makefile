@@ -6,6 +6,9 @@ BIN := .venv/bin
 SLOW := browser or faults or load or site
 ARGS ?=
 
+# When make itself is killed, what it started is asked to stop (15 is SIGTERM).
+TIED = $(BIN)/python -I config/lifeline.py $$PPID 15 $(BIN)/python
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test lint lock clean runtime dev
 
@@ -13,17 +16,17 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
 
 run: runtime ## the whole site on this machine; PORT=8000 HOST=127.0.0.1
-	@exec $(BIN)/python manage.py run_site
+	@exec $(TIED) manage.py run_site
 
 demo: runtime ## the whole job, unattended: a simulated crowd, four models, one leaderboard
-	@exec $(BIN)/python manage.py demo
+	@exec $(TIED) manage.py demo
 
 test: dev ## every test; or some: make test ARGS="tests/annotate -k vote"
 ifneq ($(strip $(ARGS)),)
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest -n 2 -m "not ($(SLOW))"
-	HUMANMARK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 -m "not ($(SLOW))" 
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(SLOW))"
+	HUMANMARK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(SLOW))" 
 	$(BIN)/python -m pytest -m "$(SLOW)"
 endif
 

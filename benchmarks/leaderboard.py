@@ -12,13 +12,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import AnonymousUser
+
 from annotate.models import StudyResult
 from benchmarks.models import Claim, Run
 from benchmarks.precision import decimals_for
 from benchmarks.sklearn_spec import describe_spec
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
+    from django.contrib.auth.models import User
 
 
 class Kind(StrEnum):
@@ -104,7 +106,7 @@ def leaderboard(image_set: str, user: User | AnonymousUser, filters: Filters | N
 
 def all_rows(image_set: str, user: User | AnonymousUser) -> list[Row]:
     """Every row in the board's own order, ranked (four queries)."""
-    return rank([*human_rows(image_set), *_model_rows(image_set, user), *_claimed_rows(image_set)])
+    return rank([*human_rows(image_set, user), *_model_rows(image_set, user), *_claimed_rows(image_set)])
 
 
 def select_rows(ranked: list[Row], filters: Filters) -> list[Row]:
@@ -145,12 +147,12 @@ def people_row(rows: Iterable[Row]) -> Row | None:
 def people_of(image_set: str) -> Row | None:
     """`people_row` of an image set, without loading its models (two queries)."""
     humans = [row for row in _claimed_rows(image_set) if row.kind is Kind.HUMAN]
-    return people_row([*human_rows(image_set), *humans])
+    return people_row([*human_rows(image_set, AnonymousUser()), *humans])
 
 
-def human_rows(image_set: str) -> Iterator[Row]:
-    """For every study with a result the majority, and one person on average."""
-    results = StudyResult.objects.filter(study__image_set=image_set, accuracy__isnull=False)
+def human_rows(image_set: str, user: User | AnonymousUser) -> Iterator[Row]:
+    """For every study whose result this user may see: the majority, and one person on average."""
+    results = StudyResult.objects.visible_to(user).filter(study__image_set=image_set, accuracy__isnull=False)
     for result in results.select_related("study").defer("per_class", "confusion", "study__instructions"):
         yield _majority(result)
         if result.single_accuracy is not None:
@@ -209,7 +211,7 @@ def _study_extent(result: StudyResult) -> str:
     extent = f"{study.labels_per_image} labels per image, {result.n_annotators} annotators"
     if result.is_complete:
         return extent
-    return f"so far {result.n_images:,} of {study.n_images:,} images, study {study.state}; {extent}"
+    return f"only {result.n_images:,} of {study.n_images:,} images, study {study.state}; {extent}"
 
 
 def _model_rows(image_set: str, user: User | AnonymousUser) -> Iterator[Row]:

@@ -22,7 +22,7 @@ from imagesets.store import NotPreparedError, PreparedSet
 WANTED_SET, FALLBACK_SET = "fashion-mnist", "digits"
 ADMIN_NAME = "admin"
 PASSWORD_LENGTH = 15
-STUDY_IMAGES, STUDY_LABELS, STUDY_SEED = 1000, 3, 2017
+STUDY_IMAGES, STUDY_LABELS, STUDY_IMAGES_PER_PERSON = 1000, 3, 100
 
 Progress = Callable[[str, float], None]
 
@@ -105,6 +105,6 @@ def _ensure_study(images: PreparedSet) -> Study:
             image_set=images.spec.slug,
             n_images=n_images,
             labels_per_image=STUDY_LABELS,
-            seed=STUDY_SEED,
+            images_per_annotator=STUDY_IMAGES_PER_PERSON,
         )
         return open_study(study)

@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = (
     "HUMANMARK_REQUIRE_SERVICES",
+    "HUMANMARK_LOAD_ROUNDS",
     "HUMANMARK_TEST_DATABASE",
     "HUMANMARK_DATA_DIR",
     "HUMANMARK_IMAGESET_ROOT",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.site import Site
 from tests.waiting import wait_until
 
+N_IMAGES = 14
 MAKE_STUDIES = """
 import json
 from annotate.studies import create_study, open_study
@@ -152,3 +154,7 @@ class Labelling:
     def _query(self, query: str, value: object) -> list[Any]:
         with closing(sqlite3.connect(self.site.var / "humanmark.sqlite3", timeout=30)) as database:
             return database.execute(query, [value]).fetchall()
+
+
+# A fixture's function: a new person in a new study at the first image, with a browser of these options.
+Begin = Callable[..., Labelling]

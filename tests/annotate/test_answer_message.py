@@ -104,7 +104,7 @@ def test_arbitrary_json_is_read_or_refused_with_a_reason(value: Any, offers_cann
 
 @pytest.mark.parametrize("field", [*FIELDS, "milliseconds"])
 def test_a_deep_nest_in_any_field_is_refused_with_a_reason(field: str) -> None:
-    for depth in (*range(1, 40), *range(800, 1100), 20_000):
+    for depth in (*range(1, 40), *range(800, 1100, 3), 20_000):
         nest = "[" * depth + "]" * depth
         inner = json.dumps(answer(**{field: "HERE"})).replace('"HERE"', nest)
         outer = json.dumps({"person": "key", "wanted": 1, field: "HERE"}).replace('"HERE"', nest)

@@ -11,7 +11,7 @@ from tests.annotate.rows import running_study
 
 pytestmark = pytest.mark.django_db
 
-STEPS = 100
+STEPS = 70
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ BOARD = "/leaderboard/digits/"
 @pytest.fixture
 def board(owner: User) -> None:
     make_study_result(0.85)
-    make_study_result(0.91, n_done=40)
+    make_study_result(0.91, n_done=40, state="closed")
     make_study_result(0.88, is_simulated=True)
     make_scored_run(owner, 541, submission=make_submission(owner, "forest"), seed=3)
     make_scored_run(owner, 480, submission=make_submission(owner, "centroids"))

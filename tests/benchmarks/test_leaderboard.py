@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
+from annotate.models import Study
 from benchmarks.leaderboard import (
     SORT_KEYS,
     Filters,
@@ -115,12 +116,20 @@ class TestRows:
         ]
         assert people_of("digits") is None
 
-    def test_an_unfinished_study_shows_its_state_and_has_no_rank(self) -> None:
+    def test_an_unfinished_study_shows_its_state_and_has_no_rank(self, staff: User) -> None:
         make_study_result(0.9, n_done=61, n_images=100)
-        majority = leaderboard("digits", NOBODY)[0]
+        majority = leaderboard("digits", staff)[0]
         assert not majority.complete
         assert majority.rank is None
-        assert "so far 61 of 100 images, study open" in majority.detail
+        assert "only 61 of 100 images, study open" in majority.detail
+
+    def test_the_running_numbers_of_an_open_study_are_for_staff_alone(self, member: User) -> None:
+        make_study_result(0.9, n_done=61, n_images=100)
+        assert leaderboard("digits", NOBODY) == leaderboard("digits", member) == []
+
+    def test_a_study_closed_before_its_end_is_public_and_has_no_rank(self) -> None:
+        make_study_result(0.9, n_done=61, n_images=100, state=Study.State.CLOSED)
+        assert [row.rank for row in leaderboard("digits", NOBODY)] == [None, None]
 
     def test_a_study_without_any_complete_image_has_no_row(self) -> None:
         make_study_result(None, n_done=0)

@@ -74,10 +74,10 @@ def test_people_and_models_differ_in_shape_and_not_in_colour_alone(client: Clien
 
 def test_simulated_and_unfinished_rows_carry_their_badges(client: Client) -> None:
     make_study_result(0.88, is_simulated=True)
-    make_study_result(0.7, n_done=10)
+    make_study_result(0.7, n_done=10, state="closed")
     html = page(client)
     assert html.count("badge-simulated") == 2
-    assert html.count(">so far<") == 2
+    assert html.count(">not complete<") == 2
     assert "No people have been measured on this image set yet." in html
 
 

@@ -1,67 +1,19 @@
-"""The labelling page in a real browser: one key, one answer, and nothing lost."""
+"""The labelling page in a real browser: one key, one answer, one image after the other without waiting."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Route, expect
 
-from config.redis_server import find_redis_server
-from tests.annotate.labelling_browser import Labelling, close_study, make_studies
-from tests.conftest import need
+from tests.annotate.labelling_browser import Begin, Labelling
 from tests.site import Site
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
-N_IMAGES = 14
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-
-Begin = Callable[..., Labelling]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    need(find_redis_server(), "Redis")
-    site = Site(tmp_path_factory.mktemp("site"))
-    try:
-        yield site.start()
-    finally:
-        site.stop()
-
-
-@pytest.fixture(scope="module")
-def studies(site: Site) -> Iterator[str]:
-    """Link keys of studies nobody has touched."""
-    return iter(make_studies(site, count=30, n_images=N_IMAGES))
-
-
-@pytest.fixture
-def begin(browser: Browser, site: Site, studies: Iterator[str]) -> Iterator[Begin]:
-    """`begin(**context options)`: a new person in a new study, at the first image."""
-    people: list[Labelling] = []
-
-    def start(**options: Any) -> Labelling:
-        people.append(Labelling(site, next(studies), browser.new_context(**options)))
-        return people[-1].begin()
-
-    yield start
-    for person in people:
-        person.context.close()
-        assert person.faults == []
 
 
 # --- choosing -------------------------------------------------------------------------------------
@@ -309,130 +261,3 @@ def test_the_time_to_the_key_is_measured(begin: Begin) -> None:
     person.press("6")
     person.is_stored(6)
     assert 90_000 <= person.stored()[0].milliseconds < 150_000
-
-
-# --- nothing lost ---------------------------------------------------------------------------------
-
-
-def test_answers_given_without_network_are_sent_when_it_is_back(begin: Begin) -> None:
-    person = begin()
-    person.press("1")
-    person.is_saved()
-    person.context.set_offline(True)
-    person.press("2", "3", "4")
-    person.has_answered(4)
-    person.waits_to_save(3)
-    person.context.set_offline(False)
-    person.retry()
-    person.is_stored(1, 2, 3, 4)
-    assert person.waiting_in_browser() == 0
-
-
-def test_a_tab_closed_right_after_the_key_loses_nothing(begin: Begin) -> None:
-    person = begin()
-    person.press("1")
-    person.page.close()
-    person.page = person.new_page()
-    person.page.goto(person.url("images/"))
-    person.is_saved()
-    person.is_stored(1)
-
-
-def test_a_tab_closed_without_network_sends_its_answers_at_the_next_visit(begin: Begin) -> None:
-    person = begin()
-    person.context.set_offline(True)
-    person.press("1", "2")
-    person.waits_to_save(2)
-    person.page.close()
-    assert person.stored() == []
-    person.context.set_offline(False)
-    person.page = person.new_page()
-    person.page.goto(person.url("images/"))
-    person.is_stored(1, 2)
-    person.is_saved()
-    assert person.waiting_in_browser() == 0
-
-
-def test_answers_kept_in_the_browser_are_sent_even_when_the_study_is_over(begin: Begin, site: Site) -> None:
-    person = begin()
-    person.context.set_offline(True)
-    person.press("1", "2")
-    person.waits_to_save(2)
-    person.page.close()
-    close_study(site, person.link_key)
-    person.context.set_offline(False)
-    person.page = person.new_page()
-    person.page.goto(person.url())
-    person.page.get_by_role("link", name="Start labelling").first.click()
-    expect(person.page).to_have_url(person.url("thanks/"))
-    person.is_stored(1, 2)
-    assert {answer.outcome for answer in person.stored()} == {"extra"}
-    assert person.waiting_in_browser() == 0
-
-
-def test_a_reload_in_the_middle_goes_on_where_it_was(begin: Begin) -> None:
-    person = begin()
-    person.press("1", "2", "3")
-    person.page.reload()
-    person.has_answered(3)
-    person.press("4")
-    person.has_answered(4)
-    person.is_stored(1, 2, 3, 4)
-
-
-def test_answers_given_while_the_server_is_dead_are_sent_when_it_is_back(begin: Begin, site: Site) -> None:
-    person = begin()
-    person.press("1")
-    person.is_saved()
-    os.kill(site.pids()["web"], signal.SIGKILL)
-    person.press("2", "3")
-    person.has_answered(3)
-    wait_until(site.is_healthy, "the web server is back", 60)
-    person.retry()
-    person.is_stored(1, 2, 3)
-
-
-def test_lost_cookies_lose_no_answer(begin: Begin) -> None:
-    person = begin()
-    person.context.clear_cookies()
-    person.press("1", "2")
-    person.is_saved()
-    person.is_stored(1, 2)
-
-
-def test_two_tabs_on_the_same_image_keep_one_answer_and_its_history(begin: Begin) -> None:
-    person = begin()
-    first_tab, first = person.page, person.source()
-    person.page = person.new_page()
-    person.page.goto(person.url("images/"))
-    expect(person.picture()).to_be_visible()
-    for number in range(N_IMAGES):
-        if person.source() == first:
-            break
-        person.press(str(number % 10))
-    assert person.source() == first
-    person.press("7")
-    person.is_saved()
-    in_second_tab = len(person.stored())
-    person.page = first_tab
-    person.press("8")
-    person.is_saved()
-    assert len(person.stored()) == in_second_tab
-    [changed] = [answer for answer in person.stored() if person.history_of(answer)]
-    assert (changed.choice, person.history_of(changed)) == (8, [7])
-
-
-def test_the_last_image_leads_to_the_thanks_after_the_last_answer_is_stored(begin: Begin) -> None:
-    person = begin()
-    person.press(*["1"] * (N_IMAGES - 1))
-    person.has_answered(N_IMAGES - 1)
-    person.is_saved()
-    person.context.set_offline(True)
-    person.press("2")
-    person.waits_to_save(1)
-    assert person.page.url == person.url("images/")
-    person.context.set_offline(False)
-    person.look(20_000)
-    expect(person.page).to_have_url(person.url("thanks/"), timeout=30_000)
-    person.is_stored(*[1] * (N_IMAGES - 1), 2)
-    expect(person.page.locator(".figure").first).to_have_text(str(N_IMAGES))

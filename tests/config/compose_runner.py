@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 from config import lifeline
 from tests.environment import ROOT
 
+PATH = os.environ["PATH"]
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 
 
@@ -47,20 +48,30 @@ def _filled(match: re.Match[str], variables: Mapping[str, str]) -> str:
 
 
 class LocalService:
-    """One service as a process of this machine; `moved`: what to replace, such as host names and ports."""
+    """One service as a process of this machine; `moved`: what to replace, such as host names and ports.
 
-    def __init__(self, name: str, service: Mapping[str, Any], moved: Mapping[str, str], folder: Path) -> None:
+    `programs` are folders of programs that a container has and this machine keeps off its PATH.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        service: Mapping[str, Any],
+        moved: Mapping[str, str],
+        folder: Path,
+        programs: Sequence[Path] = (),
+    ) -> None:
         self.name = name
         self._moved = moved
         self._folder = folder / name
         self._folder.mkdir(parents=True)
         self._command = self._local(service.get("command", []))
         self._health = service.get("healthcheck", {}).get("test", [])
-        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.search_path = os.pathsep.join([str(Path(sys.executable).parent), *map(str, programs), PATH])
         var = {"HUMANMARK_VAR_DIR": str(self._folder), "HUMANMARK_ENV_FILE": str(self._folder / "no.env")}
         own = {key: self._move(str(value)) for key, value in service.get("environment", {}).items()}
         # Nothing of the environment of the tests: what a service needs, its file must name.
-        self.environment = {"PATH": programs, "HOME": str(self._folder), **var, **own}
+        self.environment = {"PATH": self.search_path, "HOME": str(self._folder), **var, **own}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

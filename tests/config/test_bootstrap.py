@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def test_an_unreadable_checkout_is_one_line_and_no_traceback(tmp_path: Path) -> 
     script = tmp_path / "config" / "bootstrap.py"
     shutil.copy(ROOT / "config" / "bootstrap.py", script)
     done = subprocess.run(
-        [shutil.which("python3") or "python3", str(script), "runtime"],
+        [sys.executable, str(script), "runtime"],
         capture_output=True,
         text=True,
         timeout=120,

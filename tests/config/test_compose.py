@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import jsonschema
 import psycopg
 import pytest
 
+from config.redis_server import find_redis_server
 from tests.config.compose_runner import LocalService, MissingVariableError, compose_file, substitute
 from tests.conftest import need
 from tests.environment import ROOT
@@ -96,10 +98,14 @@ def services(postgres: PostgresServer, tmp_path: Path) -> Iterator[dict[str, Loc
         "@redis:6379": f"@127.0.0.1:{redis}",
         "--host=0.0.0.0": "--host=127.0.0.1",
         "--port=8000": f"--port={web}",
+        "/tmp/beat-schedule": str(tmp_path / "beat-schedule"),  # noqa: S108  a container's own /tmp
         "redis-cli ": f"redis-cli -p {redis} ",
     }
     content = substitute(compose_file(), given)["services"]
-    made = {name: LocalService(name, service, moved, tmp_path) for name, service in content.items()}
+    redis_server = find_redis_server()
+    programs = [folder for folder in (find_postgres(), redis_server and redis_server.parent) if folder]
+    made = {name: LocalService(name, service, moved, tmp_path, programs) for name, service in content.items()}
+    need(shutil.which("redis-cli", path=made["redis"].search_path), "Redis")
     shared = str(ROOT / "var" / "imagesets")
     for name in OWN:
         made[name].environment |= {"HUMANMARK_IMAGESET_ROOT": shared, "PORT": str(web)}

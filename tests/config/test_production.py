@@ -64,6 +64,7 @@ def test_one_machine_may_run_without_any_of_them() -> None:
     assert check_production(None) == []
 
 
+@pytest.mark.site
 @pytest.mark.parametrize(
     "command",
     [

@@ -40,8 +40,7 @@ class Researcher:
     def wait_until_training(self, run: str) -> int:
         """The process id of the child that trains, once it is fitting."""
         wait_until(lambda: self.run(run)["stage"] == "fitting", "the run is being fitted", 60)
-        child: int = wait_until(lambda: next(iter(training_children(self.site)), None), "a child trains", 10)
-        return child
+        return wait_until(lambda: training_children(self.site), "a child trains", 10)[0]
 
     def wait_until_ended(self, run: str, seconds: float = 120) -> dict[str, Any]:
         wait_until(lambda: self.run(run)["state"] in ENDED, f"the run ends ({self.run(run)})", seconds, 0.3)
