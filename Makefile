@@ -26,7 +26,7 @@ ifneq ($(strip $(ARGS)),)
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(SLOW))"
-	HUMANMARK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(SLOW))" 
+	HUMANMARK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(SLOW))"
 	$(BIN)/python -m pytest -m "$(SLOW)"
 endif
 

@@ -67,7 +67,8 @@ def answer_and_lend(
         # The update is the lock: a second tab of the same person waits here.
         Annotator.objects.filter(pk=annotator_id).update(draws=F("draws") + 1)
         annotator = Annotator.objects.select_related("study").get(pk=annotator_id)
-        _store(annotator, answers, now)
+        slots = _lock_slots(annotator, {answer.slot_id for answer in answers})
+        _store(annotator, slots, answers, now)
         return _hand_out(annotator, set(holding), wanted, now)
 
 
@@ -101,15 +102,24 @@ def release_lent_slots(study: Study) -> int:
 # --- storing ------------------------------------------------------------------------------------------------
 
 
-def _store(annotator: Annotator, answers: Sequence[Answer], now: datetime) -> None:
+def _lock_slots(annotator: Annotator, asked_ids: set[int]) -> dict[int, Slot]:
+    """The slots that a message names, after locking every slot that this request may write before it draws.
+
+    One statement in the order of the keys: two people whose messages name each other's slots (lent on since)
+    wait for one another instead of deadlocking. Drawing never waits.
+    """
+    asked = Slot.objects.filter(pk__in=asked_ids, study=annotator.study_id)
+    if not connection.features.has_select_for_update_skip_locked:
+        return {slot.pk: slot for slot in asked} if asked_ids else {}
+    still_mine = Q(filled_at__isnull=True) | Q(study_image__in=asked.values("study_image"))
+    touched = Slot.objects.filter(Q(pk__in=asked_ids) | (Q(annotator=annotator) & still_mine))
+    locked = _locked(touched.filter(study=annotator.study_id)).order_by("pk")
+    return {slot.pk: slot for slot in locked if slot.pk in asked_ids}
+
+
+def _store(annotator: Annotator, slots: dict[int, Slot], answers: Sequence[Answer], now: datetime) -> None:
     if not answers:
         return
-    slots = {
-        slot.pk: slot
-        for slot in _locked(
-            Slot.objects.filter(pk__in={answer.slot_id for answer in answers}, study=annotator.study_id)
-        ).order_by("pk")
-    }
     images = Q(study_image__in={slot.study_image_id for slot in slots.values()})
     client_ids = Q(client_id__in={answer.client_id for answer in answers})
     earlier, used_for = {}, {}

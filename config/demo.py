@@ -163,10 +163,17 @@ def _evaluate_models(base_url: str, image_set: str, say: Say) -> list[dict[str, 
     )
     runs = [
         (name, client.post_json("/submit/", _submission(name, image_set, spec))["run"])
-        for name, spec in MODELS
+        for name, spec in models_for(open_imageset(image_set).spec.n_train)
     ]
     say(f"{len(runs)} models submitted ...")
     return [_wait_for_run(client, name, run, say) for name, run in runs]
+
+
+def models_for(n_train: int) -> list[tuple[str, dict[str, Any]]]:
+    """The four models; an image set smaller than the subset is used whole."""
+    if n_train > SUBSET:
+        return MODELS
+    return [(name, {"steps": spec["steps"]}) for name, spec in MODELS]
 
 
 def _submission(name: str, image_set: str, spec: dict[str, Any]) -> dict[str, Any]:

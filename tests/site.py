@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from config.probe import is_healthy
@@ -145,7 +146,9 @@ class Site:
     def stop(self, signum: int = signal.SIGINT, seconds: float = 30) -> int:
         """Ask the site to stop, as Ctrl-C does; its exit status."""
         for process in self._extra:
-            process.kill()
+            # With its serving process, which is in the same session.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self._extra.clear()
         if self.process is None:
