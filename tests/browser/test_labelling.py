@@ -233,8 +233,14 @@ def test_the_examples_stop_the_clock_and_take_no_answers(begin: Begin) -> None:
     expect(examples).to_be_visible()
     person.look(600_000)
     person.page.keyboard.press("5")
+    # The browser tells of the closing a moment after it; this listener hears it after the page's own.
+    person.page.evaluate(
+        """() => { window.closing = new Promise(heard =>
+            document.getElementById('examples').addEventListener('close', heard, {once: true})); }"""
+    )
     person.page.keyboard.press("Escape")
     expect(examples).to_be_hidden()
+    person.page.evaluate("() => window.closing.then(() => true)")
     person.press("6")
     person.is_stored(6)
     assert 800 <= person.stored()[0].milliseconds < 60_000
