@@ -15,6 +15,8 @@ from benchmarks.child_process import Limits, Tick
 from tests.benchmarks.hostile_child import HANG, N_TEST, Bench, is_dead, pids_in
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.site
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 
+pytestmark = pytest.mark.site
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)

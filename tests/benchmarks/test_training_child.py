@@ -121,6 +121,7 @@ def outcomes(files: Path) -> dict[str, tuple[Outcome, list[Tick]]]:
         return dict(zip(EQUAL, pool.map(run, EQUAL), strict=True))
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("name", list(EQUAL))
 @pytest.mark.filterwarnings("ignore")
 def test_the_child_predicts_exactly_what_bare_scikit_learn_predicts(
@@ -145,6 +146,7 @@ def test_the_child_predicts_exactly_what_bare_scikit_learn_predicts(
         np.testing.assert_array_equal(outcome.probabilities, expected)
 
 
+@pytest.mark.site
 def test_a_finished_run_reports_its_circumstances(
     outcomes: dict[str, tuple[Outcome, list[Tick]]],
 ) -> None:
@@ -163,6 +165,7 @@ def test_a_finished_run_reports_its_circumstances(
     assert all(earlier.elapsed_seconds < later.elapsed_seconds for earlier, later in pairwise(ticks))
 
 
+@pytest.mark.site
 def test_support_vectors_and_neighbours_give_no_probabilities(
     outcomes: dict[str, tuple[Outcome, list[Tick]]],
 ) -> None:
@@ -170,6 +173,7 @@ def test_support_vectors_and_neighbours_give_no_probabilities(
     assert outcomes["neighbours of components"][0].probabilities is None
 
 
+@pytest.mark.site
 def test_an_error_of_scikit_learn_is_the_reason_of_the_failure(files: Path) -> None:
     job = job_for(files, [{"name": "StandardScaler"}, {"name": "MultinomialNB"}])
     outcome = run_training(job, LIMITS, lambda _: True)
@@ -256,6 +260,7 @@ def test_a_class_missing_in_the_training_images_gets_zero_probability() -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.site
 def test_a_child_killed_in_the_middle_of_fitting_is_a_failed_run(files: Path) -> None:
     killed: list[int] = []
 
