@@ -57,10 +57,13 @@ class BoardPage:
 
 
 def board_page(rows: list[Row], people: Row | None, filters: Filters, query: QueryDict) -> BoardPage:
-    """Lay out the selected rows. Claims are folded away unless they were asked for."""
-    folded = not filters.provenance
-    shown = [row for row in rows if not folded or row.provenance is not Provenance.CLAIMED]
-    claims = [row for row in rows if folded and row.provenance is Provenance.CLAIMED]
+    """Lay out the selected rows. Claims are folded away unless they were asked for, all but the one that
+    stands for people: what the models are compared with belongs among them."""
+    kept = people.key if people else None
+    folded = [row for row in rows if row.provenance is Provenance.CLAIMED and row.key != kept]
+    claims = [] if filters.provenance else folded
+    hidden = {row.key for row in claims}
+    shown = [row for row in rows if row.key not in hidden]
     columns = _columns(filters, query)
     return BoardPage(
         people=people,

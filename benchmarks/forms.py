@@ -8,9 +8,11 @@ from django import forms
 
 from benchmarks.leaderboard import SORT_KEYS, Filters, Kind, Provenance
 from benchmarks.models import SEED_LIMIT, Submission
-from benchmarks.sklearn_spec import SpecError, parse_spec
+from benchmarks.sklearn_spec import SpecError, describe_spec, parse_spec
 from benchmarks.submitting import checked_spec
 from imagesets.specs import BUILT_IN
+
+LONGEST_NAME = 120
 
 
 def _seed_field(*, required: bool) -> forms.IntegerField:
@@ -39,7 +41,11 @@ class PlainForm(forms.Form):
 class SubmitForm(PlainForm):
     """A new scikit-learn submission. `cleaned_data["spec"]` is the checked spec, not its text."""
 
-    name = forms.CharField(max_length=120, help_text="Shown on the leaderboard.")
+    name = forms.CharField(
+        max_length=LONGEST_NAME,
+        required=False,
+        help_text="Shown on the leaderboard. Left empty, it is the estimator with its parameters.",
+    )
     image_set = forms.ChoiceField(
         choices=[(spec.slug, spec.title) for spec in BUILT_IN.values()],
         error_messages=_unknown("image set", list(BUILT_IN)),
@@ -60,6 +66,8 @@ class SubmitForm(PlainForm):
                 cleaned["spec"] = checked_spec(parse_spec(cleaned["spec"]), cleaned["image_set"])
             except SpecError as error:
                 self.add_error("spec", str(error))
+            else:
+                cleaned["name"] = cleaned.get("name") or describe_spec(cleaned["spec"])[:LONGEST_NAME]
         return cleaned
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -194,7 +195,8 @@ def _fields(ending: Ending) -> dict[str, Any]:
 
 
 def _tail(log: str) -> str:
-    return _text(log[-LOG_TAIL_CHARACTERS:], LOG_TAIL_CHARACTERS)
+    """The end of a log, without the folder that this worker happens to live in."""
+    return _text(log.replace(f"{settings.BASE_DIR}/", "")[-LOG_TAIL_CHARACTERS:], LOG_TAIL_CHARACTERS)
 
 
 def _text(value: str, longest: int) -> str:

@@ -91,8 +91,8 @@ def estimators(request: HttpRequest) -> HttpResponse:
 
 
 def _example_form(key: str) -> SubmitForm:
-    title, spec = EXAMPLES.get(key) or next(iter(EXAMPLES.values()))
-    return SubmitForm(initial={"name": title, "spec": json.dumps(spec, indent=2), "seed": 0})
+    _, spec = EXAMPLES.get(key) or next(iter(EXAMPLES.values()))
+    return SubmitForm(initial={"spec": json.dumps(spec, indent=2), "seed": 0})
 
 
 def _refused(request: HttpRequest, form: SubmitForm, status: int = 400) -> HttpResponse:

@@ -93,6 +93,19 @@ def test_claims_are_folded_away_with_their_count(client: Client, owner: User) ->
     assert "<details" not in page(client, "?provenance=claimed")
 
 
+def test_the_claim_that_stands_for_people_stays_among_the_models(client: Client, owner: User) -> None:
+    make_scored_run(owner)
+    make_claim()
+    make_claim(accuracy=0.835, n_images=1000, is_human=True)
+    main, folded = page(client).split("<details")
+    assert main.count("badge-claimed") == 1
+    assert "1 claimed result" in folded
+    make_study_result(0.9)
+    main, folded = page(client).split("<details")
+    assert main.count("badge-claimed") == 0
+    assert "2 claimed results" in folded
+
+
 def test_the_exports_carry_the_filters_of_the_page(client: Client, owner: User) -> None:
     assert 'href="/leaderboard/digits/results.csv?kind=model&amp;sort=n"' in page(
         client, "?kind=model&sort=n"

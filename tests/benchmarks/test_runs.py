@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from pytest_django import Settings
 
 from benchmarks import runs
 from benchmarks.models import Run, RunPredictions
@@ -162,3 +163,10 @@ def test_a_failed_run_keeps_reason_log_and_resources(owner: User) -> None:
     assert (stored.reason, stored.log_tail) == ("It ran out of memory.", "last words")
     assert (stored.wall_seconds, stored.cpu_seconds, stored.peak_memory_bytes) == (3.0, 2.0, 1024)
     assert (stored.versions, stored.isolation) == ({"numpy": "2"}, "limits only")
+
+
+def test_a_log_does_not_tell_where_the_worker_lives(owner: User, settings: Settings) -> None:
+    run = take_up(make_run(owner))
+    log = f"{settings.BASE_DIR}/.venv/lib/sklearn/linear_model.py:599: ConvergenceWarning"
+    runs.finish_failed(run, "It failed.", runs.Ending(log_tail=log), NOW)
+    assert Run.objects.get().log_tail == ".venv/lib/sklearn/linear_model.py:599: ConvergenceWarning"

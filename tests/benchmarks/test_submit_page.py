@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.text import slugify
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from benchmarks import submitting
@@ -82,15 +83,20 @@ def test_the_form_holds_an_example_that_works_as_it_stands(signed_in: Client) ->
     assert response.status_code == 302
 
 
-@pytest.mark.parametrize("key", ["random-forest", "support-vectors-10000-images", "nearest-centroid"])
-def test_every_example_can_be_chosen(key: str, signed_in: Client) -> None:
-    form = signed_in.get("/submit/", {"example": key}).context["form"]
-    assert json.loads(form.initial["spec"]) == EXAMPLE_SPECS[form.initial["name"]]
+@pytest.mark.parametrize("title", EXAMPLE_SPECS)
+def test_every_example_can_be_chosen(title: str, signed_in: Client) -> None:
+    form = signed_in.get("/submit/", {"example": slugify(title)}).context["form"]
+    assert json.loads(form.initial["spec"]) == EXAMPLE_SPECS[title]
 
 
 def test_an_unknown_example_gives_the_first(signed_in: Client) -> None:
     form = signed_in.get("/submit/", {"example": "nonsense"}).context["form"]
-    assert form.initial["name"] == next(iter(EXAMPLE_SPECS))
+    assert json.loads(form.initial["spec"]) == next(iter(EXAMPLE_SPECS.values()))
+
+
+def test_a_submission_without_a_name_is_named_after_its_estimator(signed_in: Client) -> None:
+    signed_in.post("/submit/", {**GOOD, "name": "", "spec": spec_of("SVC", C=10)})
+    assert Run.objects.get().submission.name == "SVC(C=10)"
 
 
 def test_a_good_submission_is_queued_and_leads_to_its_run(
@@ -148,7 +154,6 @@ def test_ten_megabytes_get_an_error_that_names_field_and_limit(accept: str, sign
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "", "required"),
         ("name", "x" * 121, "at most 120 characters"),
         ("image_set", "cifar-1000", "allowed: fashion-mnist, mnist, digits"),
         ("seed", "-1", "from 0 to 2147483647"),
