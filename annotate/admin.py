@@ -36,7 +36,7 @@ class StudyAdmin(admin.ModelAdmin[Study]):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
-        return super().get_queryset(request).with_slot_counts()  # type: ignore[attr-defined, no-any-return]
+        return Study.objects.with_slot_counts()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
         frozen = FROZEN_ONCE_OPEN if obj and obj.state != Study.State.DRAFT else ()

@@ -255,11 +255,14 @@ def _hand_out(annotator: Annotator, holding: set[int], wanted: int, now: datetim
 def _draw(annotator: Annotator, wanted: int, now: datetime) -> list[Slot]:
     """Lend slots of distinct images: free ones from a random point on, then those whose lease is over."""
     start = random.Random(f"{annotator.order_seed}:{annotator.draws}").randrange(SHUFFLE_RANGE)  # noqa: S311
-    free = _slots_for(annotator).filter(annotator__isnull=True).order_by("shuffle", "pk")
-    run_out = _slots_for(annotator).run_out(now).order_by("leased_until", "pk")
+    slots_for = _slots_for(annotator).select_related("study_image")
+    free = slots_for.filter(annotator__isnull=True).order_by("shuffle", "pk")
     taken: dict[int, Slot] = {}
-    for candidates in (free.filter(shuffle__gte=start), free.filter(shuffle__lt=start), run_out):
-        _take_distinct(candidates.select_related("study_image"), taken, wanted)
+    _take_distinct(free.filter(shuffle__gte=start), taken, wanted)
+    if len(taken) < wanted:
+        _take_distinct(free.filter(shuffle__lt=start), taken, wanted)
+    if len(taken) < wanted:
+        _take_distinct(slots_for.run_out(now).order_by("leased_until", "pk"), taken, wanted)
     slots = list(taken.values())
     Slot.objects.filter(pk__in=[slot.pk for slot in slots]).update(
         annotator=annotator, leased_until=now + LEASE

@@ -73,4 +73,4 @@ def _start_again_in_own_folder(folder: Path) -> None:
         "HUMANMARK_REDIS_URL": "",
         "HUMANMARK_PRODUCTION": "0",
     }
-    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **own})  # noqa: S606
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **own})  # noqa: S606  itself
