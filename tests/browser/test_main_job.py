@@ -22,7 +22,7 @@ def is_fault(message: ConsoleMessage) -> bool:
 
 
 def label_ten_images(page: Page) -> None:
-    page.get_by_role("link", name="Studies").click()
+    page.get_by_role("link", name="Studies", exact=True).click()
     demonstration = page.locator("article", has_text="images x 3 labels")
     demonstration.get_by_role("link", name="Label images").click()
     page.get_by_role("button", name="I agree").click()
