@@ -280,4 +280,7 @@ function showExamples() {
 await receive(settings.images);
 if (current === null) waitForMore();
 if (queue.entries().length > 0) send();
-else finishIfDone();
+else {
+  showSaved("saved ✓"); // not before it is known that no answer of an earlier visit waits
+  finishIfDone();
+}
