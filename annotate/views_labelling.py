@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from django.core.exceptions import RequestDataTooBig
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -131,7 +130,7 @@ def thanks(request: HttpRequest, link_key: str) -> HttpResponse:
     annotator = _annotator_or_none(request, link_key)
     if annotator is None:
         return redirect("annotate:consent", link_key)
-    others = Study.objects.joinable().exclude(pk=annotator.study_id).annotate(n=Count("pk"))[:3]
+    others = Study.objects.joinable().exclude(pk=annotator.study_id)[:3]
     page = {"study": annotator.study, "own": own_statistics(annotator), "others": others}
     page["can_go_on"] = can_go_on(annotator)
     return render(request, "annotate/thanks.html", page)
