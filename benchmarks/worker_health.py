@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from celery.signals import heartbeat_sent
-from django.core.cache import cache
+from django.core.cache import caches
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def note_heartbeat(**kwargs: Any) -> None:
         return
     _last_write = now
     try:
-        cache.set(SEEN, time.time(), KEEP_SECONDS)
+        caches["workers"].set(SEEN, time.time(), KEEP_SECONDS)
     except (RedisError, OSError) as error:
         logger.warning("the worker's heartbeat could not be stored: %s", error)
 
@@ -40,7 +40,7 @@ def note_heartbeat(**kwargs: Any) -> None:
 def seconds_since_worker() -> float | None:
     """Seconds since any worker was heard of; None if none was within a day. Raises QueueAwayError."""
     try:
-        seen = cache.get(SEEN)
+        seen = caches["workers"].get(SEEN)
     except (RedisError, OSError) as error:
         raise QueueAwayError(str(error)) from error
     return None if seen is None else max(0.0, time.time() - float(seen))

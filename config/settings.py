@@ -111,12 +111,15 @@ def _embedded_socket(var_dir: Path) -> Path:
 HUMANMARK_REDIS_SOCKET = _embedded_socket(HUMANMARK_VAR_DIR)
 HUMANMARK_REDIS_URL = env.text("HUMANMARK_REDIS_URL")
 HUMANMARK_EMBEDDED_REDIS = not HUMANMARK_REDIS_URL
+_REDIS_CACHE = {
+    "LOCATION": HUMANMARK_REDIS_URL or f"unix://{HUMANMARK_REDIS_SOCKET}",
+    "KEY_PREFIX": "humanmark",
+}
 CACHES = {
-    "default": {
-        "BACKEND": "config.cache.ForgivingRedisCache",
-        "LOCATION": HUMANMARK_REDIS_URL or f"unix://{HUMANMARK_REDIS_SOCKET}",
-        "KEY_PREFIX": "humanmark",
-    }
+    # The rate limits of signing in: people can sign in while Redis is away.
+    "default": {"BACKEND": "config.cache.ForgivingRedisCache", **_REDIS_CACHE},
+    # Which workers were heard of: here "Redis is away" is itself the answer, and must be told.
+    "workers": {"BACKEND": "django.core.cache.backends.redis.RedisCache", **_REDIS_CACHE},
 }
 
 CELERY_BROKER_URL = HUMANMARK_REDIS_URL or f"redis+socket://{HUMANMARK_REDIS_SOCKET}"

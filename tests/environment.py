@@ -54,7 +54,8 @@ def enter(database_url: str = "") -> Path:
 def adapt_settings(settings: Any, folder: Path) -> None:
     """What differs from a real site, so that a unit test needs no service and no patience."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    in_memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    settings.CACHES = dict.fromkeys(settings.CACHES, in_memory)
     settings.CELERY_BROKER_URL = "memory://"
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # In a file, as on a real site: a database in memory cannot be shared between threads under WAL.

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.test import Client
 from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -112,7 +112,7 @@ def test_when_redis_is_away_the_page_says_so(
     def away(key: str) -> None:
         raise RedisConnectionError("refused")
 
-    monkeypatch.setattr("django.core.cache.cache.get", away, raising=False)
+    monkeypatch.setattr(caches["workers"], "get", away)
     run = make_run(owner, queued_at=timezone.now() - timedelta(minutes=1))
     assert "The queue does not answer" in run_page(run, timezone.now()).warning
 

@@ -9,14 +9,15 @@ from django.core.cache import caches
 from django.test import Client
 from pytest_django import Settings
 
+from benchmarks import worker_health
+
 
 @pytest.fixture
 def no_redis(settings: Settings, tmp_path: Path) -> None:
+    nowhere = f"unix://{tmp_path / 'nobody-listens.sock'}"
     settings.CACHES = {
-        "default": {
-            "BACKEND": "config.cache.ForgivingRedisCache",
-            "LOCATION": f"unix://{tmp_path / 'nobody-listens.sock'}",
-        }
+        "default": {"BACKEND": "config.cache.ForgivingRedisCache", "LOCATION": nowhere},
+        "workers": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": nowhere},
     }
 
 
@@ -27,6 +28,12 @@ def test_nothing_is_found_and_nothing_raises_while_redis_is_away() -> None:
     assert cache.get("a key", "a default") == "a default"
     cache.set("a key", 1)
     assert cache.delete("a key") is False
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_that_redis_is_away_is_told_where_somebody_waits_for_a_worker() -> None:
+    with pytest.raises(worker_health.QueueAwayError):
+        worker_health.seconds_since_worker()
 
 
 @pytest.mark.django_db
